@@ -56,12 +56,11 @@ def with_own_code(spec: SearchSpec) -> SearchSpec:
     A space stays a reference, with the absolute path of its file. Raises `UserError`, one line, for code that cannot be
     used, and for a pin of a hyperparameter that there is not.
     """
-    found = list(references_in(spec))
-    code = collect((kind, text) for _, kind, text in found)
+    wanted = [(kind, text) for _, kind, text in references_in(spec)]
+    code = collect(wanted)
     register(code)
-    names = {text: part.reference if part.kind == "space" else part.name for (_, _, text), part in zip(
-        found, code.parts, strict=True
-    )}  # fmt: skip
+    found = zip(wanted, code.parts, strict=True)
+    names = {text: part.reference if part.kind == "space" else part.name for (_, text), part in found}
     return with_names(spec, names, code)
 
 

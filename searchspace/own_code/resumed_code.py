@@ -39,7 +39,7 @@ def with_kept_code(spec: SearchSpec, code: CustomCode, options: Collection[str],
     found = [(kind, text) for option, kind, text in references_in(spec) if option in options]
     given = {text: _same_part(code, kind, text, spec.name) for kind, text in found}
     if at_url:
-        check_known(code, spec.name, [part.name for part in given.values()])
+        check_known(code, spec.name, {part.name: _source_of(part.kind, text) for text, part in given.items()})
     register(code)
     if not at_url:
         _warn_of_changes(code)
@@ -70,10 +70,17 @@ def register_code_of(folder: Path) -> None:
     register_kept_code(FolderSync(SearchStorage(folder=str(folder.resolve()))), str(folder))
 
 
-def check_known(code: CustomCode, name: str, given: Collection[str] = ()) -> None:
-    """Raise `UserError` for parts at a URL that were not `given`, whose code this machine does not know."""
+def check_known(code: CustomCode, name: str, given: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Raise `UserError` for parts at a URL whose code this machine does not know, to the last file of their trees.
+
+    `given` is the source, by part, of those that were named again; it is what the search kept.
+    """
+    known: dict[str, set[str]] = {}
     for part in code.parts:
-        if part.name in given or was_used_here(code.sources(part)) or _lies_here(code, part):
+        found = (given or {}).get(part.name) or _source_here(code, part)
+        known.setdefault(part.tree, set()).update(found)
+    for part in code.parts:
+        if known[part.tree] >= code.sources(part).keys() or was_used_here(code.sources(part)):
             continue
         option, file = PART_KINDS[part.kind].option, f"{Path(part.file).name}:{part.attribute}"
         raise UserError(
@@ -83,17 +90,20 @@ def check_known(code: CustomCode, name: str, given: Collection[str] = ()) -> Non
         )
 
 
+def _source_of(kind: CustomKind, text: str) -> dict[str, str]:
+    """The source that a reference names here."""
+    return read_sources(PART_KINDS[kind].option, describe_reference(kind, text))
+
+
 def _same_part(code: CustomCode, kind: CustomKind, text: str, name: str) -> CustomPart:
     """The kept part whose source is what a reference names here; raises `UserError` where none is. Runs nothing."""
-    reference = describe_reference(kind, text)
-    option = PART_KINDS[kind].option
-    sources = read_sources(option, reference)
+    reference, sources = describe_reference(kind, text), _source_of(kind, text)
     for part in code.of_kind(kind):
         if part.attribute == reference.attribute and _is_same(code, part, reference.path, sources):
             return part
     raise UserError(
-        f"{option} {text!r}: is not the code that search {name!r} was begun with; leave it out to go on with what it "
-        "kept, or begin a new search, with --warm-start"
+        f"{PART_KINDS[kind].option} {text!r}: is not the code that search {name!r} was begun with; leave it out to go "
+        "on with what it kept, or begin a new search, with --warm-start"
     )
 
 
@@ -103,14 +113,14 @@ def _is_same(code: CustomCode, part: CustomPart, path: str, sources: Mapping[str
     return part.file == f"{part.tree}/{path}" and all(kept.get(each) == text for each, text in sources.items())
 
 
-def _lies_here(code: CustomCode, part: CustomPart) -> bool:
-    """Whether the working folder itself has a part's file, no link, with the same source."""
+def _source_here(code: CustomCode, part: CustomPart) -> dict[str, str]:
+    """The source of a part that the working folder itself has, no link, if it is what was kept; else nothing."""
     file = Path.cwd() / part.file.removeprefix(f"{part.tree}/")
     if not file.is_file() or file.is_symlink():
-        return False
-    reference = describe_reference(part.kind, f"{file}:{part.attribute}")
-    sources = read_sources(PART_KINDS[part.kind].option, reference)
-    return _is_same(code, part, reference.path, sources) and sources.keys() == code.sources(part).keys()
+        return {}
+    text = f"{file}:{part.attribute}"
+    sources = _source_of(part.kind, text)
+    return sources if _is_same(code, part, describe_reference(part.kind, text).path, sources) else {}
 
 
 def _warn_of_changes(code: CustomCode) -> None:
@@ -118,7 +128,7 @@ def _warn_of_changes(code: CustomCode) -> None:
     for part in code.parts:
         try:
             reference = describe_reference(part.kind, part.reference)
-            changed = not _is_same(code, part, reference.path, read_sources(PART_KINDS[part.kind].option, reference))
+            changed = not _is_same(code, part, reference.path, _source_of(part.kind, part.reference))
         except UserError:
             continue  # it is elsewhere, or on another machine
         if changed:

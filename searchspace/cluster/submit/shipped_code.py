@@ -6,8 +6,8 @@ from pathlib import Path
 from searchspace.own_code.code_options import CODE_OPTIONS
 from searchspace.own_code.collected_code import references_in
 from searchspace.spec import SearchSpec
+from trainables.custom.collect import describe_reference
 from trainables.custom.part_kinds import PART_KINDS
-from trainables.custom.reference import parse_reference
 from trainables.custom.source_files import read_sources
 
 
@@ -29,14 +29,12 @@ def ship_code(spec: SearchSpec) -> ShippedCode:
     names: dict[str, str] = {}
     files: dict[str, None] = {}
     for _, kind, text in references_in(spec):
-        asked = PART_KINDS[kind]
-        reference = parse_reference(asked.option, text, asked.expected)
+        reference = describe_reference(kind, text)
         names[text] = f"{reference.path}:{reference.attribute}"
-        for path in read_sources(asked.option, reference):
+        for path in read_sources(PART_KINDS[kind].option, reference):
             files[str(reference.root / Path(path).parts[0])] = None
-    return ShippedCode(tuple(files), {
-        option: text for option in CODE_OPTIONS if (text := _rewritten(getattr(spec, option), names))
-    })  # fmt: skip
+    options = {option: _rewritten(getattr(spec, option), names) for option in CODE_OPTIONS}
+    return ShippedCode(tuple(files), {option: text for option, text in options.items() if text})
 
 
 def _rewritten(given: str | tuple[str, ...], names: dict[str, str]) -> str:

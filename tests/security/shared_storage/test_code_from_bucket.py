@@ -93,6 +93,28 @@ def test_a_job_finds_it_in_its_own_package(bucket, tmp_path, cwd):
     assert resume(bucket).models == ("convnet", MODEL)
 
 
+@pytest.mark.parametrize("where", ["named", "working folder"])
+def test_a_file_that_was_added_beside_known_ones_is_not_run(bucket, tmp_path, cwd, where):
+    evil = f"open({str(tmp_path / 'evil')!r}, 'w').close()\nname = 'posix'"
+    code = upload(bucket, tmp_path / "mine", marked(tmp_path / "ran"))
+    forget(tmp_path)
+    more = {f"{code.parts[0].tree}/{name}.py": evil for name in ("torch", "searchspace")}
+    changed = code.model_copy(update={"files": code.files | more})
+    record = json.loads((tmp_path / "uploaded" / "search.json").read_text()) | write_code(tmp_path / "more", changed)
+    (tmp_path / "more" / "search.json").write_text(json.dumps(record))
+    for path in (tmp_path / "more").rglob("*.*"):
+        key = f"searches/s/{path.relative_to(tmp_path / 'more')}"
+        s3().put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    place = tmp_path / "mine" if where == "named" else cwd
+    for file in (tmp_path / "mine").glob("*.py") if place == cwd else ():
+        shutil.copy(file, cwd / file.name)
+    given = {"models": [f"{place}/my_net.py:build"]} if where == "named" else {}
+    with pytest.raises(UserError, match="has code to run"):
+        resume(bucket, **given)
+    assert not (tmp_path / "evil").exists()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_other_code_of_that_name_is_not_run(bucket, tmp_path, cwd):
     upload(bucket, tmp_path / "theirs", marked(tmp_path / "ran"))
     forget(tmp_path)
