@@ -10,7 +10,7 @@ from searchspace.cli.options import with_options
 from searchspace.cli.output import print_document, print_errors, print_lines
 from searchspace.cli.run_options import RunOptions, with_price
 from searchspace.configuration.config_template import format_config
-from searchspace.configuration.effective_options import EffectiveOptions, effective_options
+from searchspace.configuration.effective_options import effective_options
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
@@ -48,38 +48,36 @@ def main(given: frozenset[str], **options: Any) -> None:
     """
     effective = effective_options(given, options)
     with effective.explaining_errors():
-        perform(effective)
+        options = dict(effective.values)
+        run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
+        if run_options.print_config:
+            return print_document(format_config(effective))
+        reporter = open_reporter(run_options.verbose, run_options.price_per_hour)
+        if run_options.revive is not None:
+            check_revived(effective.given)
+            return revive(run_options, options, effective.given, reporter)
+        spec, resumed = _specify(run_options, options, effective.given), bool(run_options.resume)
+        if run_options.dry_run:
+            return dry_run(spec, run_options.price_per_hour, reporter)
+        if resumed and is_finished(spec):
+            board = f"searchspace leaderboard {format_folder(spec)}"
+            return print_lines(f"search {spec.name!r} is finished; {board}")
+        if not resumed:
+            preflight.check_name(spec)
+        with _end_explained(spec), reporter, SearchRunner.prepare(spec, reporter, resumed) as runner:
+            result = runner.run()
+    return _print_result(spec, result)
 
 
-def perform(effective: EffectiveOptions) -> None:
-    """Do what the options ask for; raises `UserError` for an option that is wrong."""
-    given, options = effective.given, dict(effective.values)
-    run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
-    if run_options.print_config:
-        return print_document(format_config(effective))
-    reporter = open_reporter(run_options.verbose, run_options.price_per_hour)
+def _specify(run_options: RunOptions, options: dict[str, Any], given: Set[str]) -> SearchSpec:
+    """The search that the options ask for; raises `UserError` for one that is wrong."""
     if run_options.dry_run and run_options.resume:
         raise UserError("--dry-run: is for a new search, and --resume for an existing one; give one of them")
-    if run_options.revive is not None:
-        check_revived(given)
-        return revive(run_options, options, given, reporter)
-    resumed = bool(run_options.resume)
-    if resumed:
+    if run_options.resume:
         spec = load_resumed_spec(run_options.resume, options, given)
     else:
         spec = with_own_code(with_absolute_paths(make_spec(**options)))
-    spec = with_price(spec, run_options.price_per_hour)
-    if run_options.dry_run:
-        return dry_run(spec, run_options.price_per_hour, reporter)
-    if resumed and is_finished(spec):
-        board = f"searchspace leaderboard {format_folder(spec)}"
-        print_lines(f"search {spec.name!r} is finished; {board}")
-        return None
-    if not resumed:
-        preflight.check_name(spec)
-    with _end_explained(spec), reporter, SearchRunner.prepare(spec, reporter, resumed) as runner:
-        result = runner.run()
-    return _print_result(spec, result)
+    return with_price(spec, run_options.price_per_hour)
 
 
 @contextmanager
