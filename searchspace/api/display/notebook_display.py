@@ -48,7 +48,8 @@ class NotebookDisplay:
 
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()
-        self._handle.update(_Drawing(self._state))
+        if self._handle is not None:  # as it is in a program that is no notebook
+            self._handle.update(_Drawing(self._state))
 
 
 class _Drawing:

@@ -57,7 +57,7 @@ def notebook_table(state: DisplayState) -> str:
 
 def summary_line(state: DisplayState) -> str:
     """The state in one line of text."""
-    return f"search {printable(_title(state))}: {_status(state)}"
+    return f"{' '.join(('search', printable(state.name))).rstrip()}: {_status(state)}"
 
 
 def _title(state: DisplayState) -> str:

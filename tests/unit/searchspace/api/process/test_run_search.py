@@ -165,3 +165,23 @@ def test_nothing_is_left_of_searches_in_two_threads(run, monkeypatch):
     assert os.listdir("/proc/self/fd") == descriptors
     assert dict(os.environ) == environment
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_interrupt_is_passed_on_too(run):
+    heard = []
+
+    def interrupt(event):
+        heard.append(event.type)
+        if event.type in {"TrialPaused", "LogMessage"}:
+            raise KeyboardInterrupt
+
+    stubborn = """
+def note(number, _frame):
+    signal.signal(number, lambda number, _frame: os._exit(128 + number))
+    send(LogMessage(level=20, message="saving"))
+signal.signal(signal.SIGINT, note)
+send(TrialPaused(number=0, epoch=1, score=0.5))
+"""
+    with pytest.raises(searchspace.SearchInterrupted):
+        run(stubborn + WAIT, interrupt)
+    assert heard == ["SearchStarted", "TrialPaused", "LogMessage"], "it ended at once, without a last event"
