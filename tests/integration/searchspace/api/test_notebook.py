@@ -28,7 +28,7 @@ result = searchspace.load("results/notebook").resume()
 """
 PREDICT = """
 import numpy as np
-print(len(result.leaderboard), len(result.winner.predict(np.zeros((3, 8, 8), np.uint8))))
+print(len(result.leaderboard), len(result.winner.predict([np.zeros((8, 8), np.uint8)] * 3)))
 """
 
 
@@ -108,4 +108,4 @@ def test_a_table_is_updated_in_place_and_ends_as_a_summary(cells):
 def test_result_and_winner_are_shown(cells):
     assert "searchspace-view" in html_of(cells[2])[0]
     assert "searchspace-view" in html_of(cells[3])[0]
-    assert [output["text"] for output in cells[4]["outputs"]] == ["2 3\n"]
+    assert [output.get("text", output) for output in cells[4]["outputs"]] == ["2 3\n"]
