@@ -11,6 +11,7 @@ from trainables.common.licence import Licence
 from trainables.data.copies.copy_summary import KeptReason
 from trainables.data.data_options import DataOptions
 from trainables.data.image_groups import group_by_path
+from trainables.data.in_memory.kept_files import is_kept
 from trainables.data.sources import (
     cifar,
     digits,
@@ -95,6 +96,11 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
     else:
         path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
+        if is_kept(origin):
+            raise UserError(
+                f"--data {origin!r}: the data were given in memory, and are no longer in the cache; give them again: "
+                "searchspace.load(...).resume(data=...)"
+            )
         raise UserError(
             f"--data {origin!r}: neither a known data set ({', '.join(NAMED_SETS)}) nor an existing file or folder"
             f"{suggest(path.name, NAMED_SETS)}"
