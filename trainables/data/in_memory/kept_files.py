@@ -15,6 +15,7 @@ from trainables.common.errors import UserError
 from trainables.storage.cache import cache_folder
 from trainables.storage.files import PARTIAL
 from trainables.storage.folders import is_folder, remove_tree
+from trainables.storage.write_errors import is_about
 
 IN_MEMORY = "in-memory"
 """Folder of the cache."""
@@ -48,6 +49,8 @@ def writing() -> Iterator[Path]:
         folder.mkdir(parents=True)
         yield folder
     except OSError as error:
+        if not is_about(error, folder):  # an image that could not be read
+            raise
         raise UserError(f"data in memory: cannot be kept in {str(folder.parent)!r} ({error.strerror})") from error
     finally:
         remove_tree(folder)

@@ -1,5 +1,6 @@
 """Data in memory are read back as they were given: pixels, labels, class names and splits."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import numpy as np
@@ -218,3 +219,29 @@ REFUSED = {
 def test_what_is_not_sure_is_refused(data, said):
     with pytest.raises(UserError, match=said):
         as_data_option(data)
+
+
+def test_writers_side_by_side_keep_one_copy(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
+    images = list(make_pixels(COUNT, 9, 9))
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: as_data_option((images, LABELS)).data, range(16)))
+    assert len(found) == 1
+    assert len(list((tmp_path / "cache" / "in-memory").iterdir())) == 1
+    assert_holds(read_back((images, LABELS)), make_pixels(COUNT, 9, 9)[..., None], [str(n) for n in LABELS])
+
+
+def test_a_cache_that_is_damaged_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "in-memory").write_text("a file")
+    with pytest.raises(UserError, match="is a file, not a folder"):
+        as_data_option((make_pixels(COUNT, 9, 9), LABELS))
+
+
+def test_a_picture_that_cannot_be_read_is_its_own_error(tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    pictures = [Image.open(tmp_path / "a.png") for _ in range(2)]
+    pictures[1].close()
+    with pytest.raises(UserError, match="train image 1"):
+        as_data_option((pictures, ["a", "b"]))
