@@ -7,8 +7,9 @@ time, so that data that are written again after the cache was cleaned are known 
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainables.common.errors import UserError
@@ -35,7 +36,10 @@ def new_digest() -> "hashlib.blake2b":
 def find_kept(digest: str, name: str) -> Path | None:
     """The file or folder `name` of the data with this digest; None where they are not kept yet."""
     folder = _kept_folder(digest)
-    return folder / name if is_folder(folder) else None
+    if not is_folder(folder):
+        return None
+    _set_times(folder)
+    return folder / name
 
 
 @contextmanager
@@ -58,15 +62,14 @@ def writing() -> Iterator[Path]:
 
 def keep(folder: Path, digest: str, name: str) -> Path:
     """Keep what was written into `folder` as the data with this digest; returns the path of `name` in it."""
-    for place, _, files in os.walk(folder):
-        for file in files:
-            os.utime(Path(place) / file, (FILE_TIME_S, FILE_TIME_S))
+    _set_times(folder)
     target = _kept_folder(digest)
     try:
         folder.rename(target)
     except OSError:
         if not is_folder(target):  # else another process kept the same data meanwhile
             raise
+        _set_times(target)
     return target / name
 
 
@@ -79,6 +82,14 @@ def digest_folder(folder: Path) -> str:
             while piece := content.read(READ_BYTES):
                 digest.update(piece)
     return digest.hexdigest()
+
+
+def _set_times(folder: Path) -> None:
+    """Give all files below a folder their fixed time, and note that they are used now, as cleaning the cache heeds."""
+    for place, _, files in os.walk(folder):
+        for file in files:
+            with suppress(OSError):  # of a cache that another command cleans, or that is not this user's
+                os.utime(Path(place) / file, (time.time(), FILE_TIME_S))
 
 
 def _kept_folder(digest: str) -> Path:
