@@ -16,6 +16,7 @@ from searchspace.stopping.rung import by_value, rungs
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
 from trainables.custom.custom_space import SPACES
+from trainables.data.in_memory.kept_files import is_kept
 from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.storage.object_store.remote import is_url
 
@@ -69,6 +70,9 @@ def _check_places(spec: SearchSpec, resumed: bool) -> None:
     if spec.data not in NAMED_SETS and not is_url(spec.data) and not Path(spec.data).exists():
         raise UserError(
             f"--resume {spec.name!r}: its data {spec.data!r} are not there; where they have moved, give --data FOLDER"
+            if not is_kept(spec.data)
+            else f"--resume {spec.name!r}: its data were given in memory, and are no longer in the cache; give them "
+            "again: searchspace.load(...).resume(data=...)"
         )
     if spec.root and not is_url(spec.root) and not Path(spec.root).is_dir():
         raise UserError(
