@@ -13,8 +13,12 @@ from tests.helpers.advisories import FIRST_FIXED
 from tests.helpers.repository import ROOT
 
 PICKLING = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "_pickle"}
-RESTRICTED = {"searchspace/sampling/cmaes_state.py": ["imports pickle"]}
-"""What is allowed where: an attack tests it, `tests/security/shared_storage/test_pickle_in_study.py`."""
+RESTRICTED = {
+    "searchspace/sampling/cmaes_state.py": ["imports pickle"],
+    "searchspace/api/definitions.py": ["calls compile"],
+}
+"""What is allowed where. An attack tests the first, `tests/security/shared_storage/test_pickle_in_study.py`; the second
+compares what it compiled, the user's own source in his own process, and runs nothing."""
 UNPACKING = {"extract", "extractall", "unpack_archive"}
 RUNNING = {"read_pickle", "load_from_checkpoint", "system", "popen", "unsafe_load", "full_load"}
 
