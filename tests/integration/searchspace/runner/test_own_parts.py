@@ -98,9 +98,8 @@ def test_boards_and_reports_run_no_code_and_show_the_metric(resumed, place, cach
     assert board.returncode == 0, board.stderr
     assert "fade" in board.stdout.splitlines()[0].split(",")
     page = (place / "elsewhere" / "moved" / "report.html").read_text()
-    card = (place / "elsewhere" / "moved" / "winner" / "README.md").read_text()
     assert "Cohen&#39;s kappa" in page or "Cohen's kappa" in page
-    assert "fading by up to 0.2" in card
+    assert "fading by up to 0.2" in page
 
 
 def test_the_record_names_the_parts(resumed, place):
