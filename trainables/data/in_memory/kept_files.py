@@ -1,7 +1,7 @@
 """Files of data that were given in memory: one folder of the cache for each content, named by its digest.
 
-A folder appears as a whole, by a rename, so that writers side by side and killed ones do no harm. Files get a fixed
-time, so that data that are written again after the cache was cleaned are known to be the same.
+A folder appears as a whole, by a rename, so that writers side by side and killed ones do no harm. The time of files
+follows from the digest, so that data that are written again after the cache was cleaned are known to be the same.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ IN_MEMORY = "in-memory"
 """Folder of the cache."""
 DIGEST_BYTES = 12
 """Bytes of a digest."""
-FILE_TIME_S = 315_532_800
-"""Time of all files, in seconds since 1970: the beginning of 1980, the first that a .npz file can hold."""
+EARLIEST_TIME_NS, TIME_RANGE_NS = 315_532_800 * 10**9, 1 << 59
+"""Times of files, in nanoseconds since 1970: from 1980 on, for 18 years."""
 READ_BYTES = 1 << 22
 """Bytes that are read at a time."""
 
@@ -38,7 +38,7 @@ def find_kept(digest: str, name: str) -> Path | None:
     folder = _kept_folder(digest)
     if not is_folder(folder):
         return None
-    _set_times(folder)
+    _set_times(folder, digest)
     return folder / name
 
 
@@ -62,14 +62,14 @@ def writing() -> Iterator[Path]:
 
 def keep(folder: Path, digest: str, name: str) -> Path:
     """Keep what was written into `folder` as the data with this digest; returns the path of `name` in it."""
-    _set_times(folder)
+    _set_times(folder, digest)
     target = _kept_folder(digest)
     try:
         folder.rename(target)
     except OSError:
         if not is_folder(target):  # else another process kept the same data meanwhile
             raise
-        _set_times(target)
+        _set_times(target, digest)
     return target / name
 
 
@@ -84,12 +84,17 @@ def digest_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _set_times(folder: Path) -> None:
-    """Give all files below a folder their fixed time, and note that they are used now, as cleaning the cache heeds."""
+def file_time(digest: str) -> int:
+    """Time of the files of the data with this digest: sources know files by size and time, so it tells data apart."""
+    return EARLIEST_TIME_NS + int(digest, 16) % TIME_RANGE_NS
+
+
+def _set_times(folder: Path, digest: str) -> None:
+    """Give all files below a folder their time, and note that they are used now, as cleaning the cache heeds."""
     for place, _, files in os.walk(folder):
         for file in files:
             with suppress(OSError):  # of a cache that another command cleans, or that is not this user's
-                os.utime(Path(place) / file, (time.time(), FILE_TIME_S))
+                os.utime(Path(place) / file, ns=(time.time_ns(), file_time(digest)))
 
 
 def _kept_folder(digest: str) -> Path:

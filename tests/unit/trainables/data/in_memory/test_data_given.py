@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
 from trainables.data.in_memory.array_data import ArrayData
 from trainables.data.in_memory.data_given import as_data_option
-from trainables.data.in_memory.kept_files import FILE_TIME_S, is_kept
+from trainables.data.in_memory.kept_files import file_time, is_kept
 from trainables.data.sources.source import RawSet
 from trainables.data.sources.source_registry import open_source
 from trainables.storage.folders import remove_tree
@@ -186,7 +187,7 @@ def test_the_same_data_are_kept_once_and_known_again(kind, monkeypatch, tmp_path
     remove_tree(kept)
     assert as_data_option(data_of_each_kind()[kind]).data == first
     assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.*")} == before
-    assert set(before.values()) == {FILE_TIME_S * 10**9}
+    assert set(before.values()) == {file_time(Path(first).parent.name)}
 
 
 TWO = np.zeros((2, 9, 9), np.uint8)
@@ -245,3 +246,12 @@ def test_a_picture_that_cannot_be_read_is_its_own_error(tmp_path):
     pictures[1].close()
     with pytest.raises(UserError, match="train image 1"):
         as_data_option((pictures, ["a", "b"]))
+
+
+@pytest.mark.parametrize("convert", [lambda images: images, list], ids=["arrays", "pictures"])
+def test_other_data_of_the_same_size_are_another_data_set(convert):
+    images = np.zeros((COUNT, 9, 9), np.uint8)
+    first, second = images.copy(), images.copy()
+    first[0, 0, 0], second[0, 0, 0] = 1, 2
+    raw = [read_back((convert(each), LABELS)) for each in (first, second)]
+    assert raw[0].identity != raw[1].identity
