@@ -7,7 +7,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -98,9 +98,9 @@ class SourceExtraction:
 
     def _define(self, name: str, value: Any, user: str) -> Piece:
         if found := choose_definition(_own_name(name, value), value, self._sources):
-            return _piece_of(name, value, found)
+            return self._with_attributes(name, value, _piece_of(name, value, found), user)
         if isinstance(value, FunctionType) and (local := _local_function(name, value)):
-            return local
+            return self._with_attributes(name, value, local, user)
         if type(value).__module__ in TYPING and not isinstance(value, FunctionType | ModuleType):
             for statement in find_statements(name, self._sources):
                 return Piece(statement.text, statement.position, statement.names, statement.future)
@@ -111,6 +111,20 @@ class SourceExtraction:
         except UnwritableError as error:
             raise self._refusal(name, error.args[0], user, within=value) from error
         return Piece(text, uses=find_used_names(text))
+
+    def _with_attributes(self, name: str, value: Any, piece: Piece, user: str) -> Piece:
+        """A function's piece with the attributes that it was given later, such as ranges; decorators give theirs."""
+        if not isinstance(value, FunctionType) or not vars(value) or piece.text.startswith("@"):
+            return piece
+        try:
+            lines = [
+                f"{name}.{attribute} = {value_text(part, lambda found: self._refer(found, name, user))}"
+                for attribute, part in vars(value).items()
+            ]
+        except UnwritableError as error:
+            raise self._refusal(name, error.args[0], user, within=value) from error
+        text = "\n".join([piece.text, "", *lines])
+        return replace(piece, text=text, uses=find_used_names(text, piece.future))
 
     def _refer(self, value: Any, of: str, user: str) -> str:
         """Name of a function, class or another global that the expression of `of` uses."""

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from trainables.config import Frozen
+
 Refer = Callable[[Any], str]
 """Gives the name of a function, class or module in the extracted file; raises `UnwritableError`."""
 MAX_TEXT = 1_000_000
@@ -27,8 +29,8 @@ def value_text(value: Any, refer: Refer, depth: int = 0) -> str:
     """Expression that gives a value like `value`.
 
     Plain constants, lists, tuples, dicts and sets of them, members of enumerations, dataclasses, named tuples, paths,
-    compiled regular expressions, loggers, `functools.partial`; functions, classes and modules by `refer`. Raises
-    `UnwritableError` for others.
+    compiled regular expressions, loggers, ranges, `functools.partial`; functions, classes and modules by `refer`.
+    Raises `UnwritableError` for others.
     """
     if depth > MAX_DEPTH:
         raise UnwritableError(value)
@@ -94,6 +96,8 @@ def _call(value: Any) -> tuple[Any, list[Any], dict[str, Any]] | None:
         found = functools.partial, [value.func, *value.args], value.keywords
     elif isinstance(value, tuple) and hasattr(value, "_fields"):
         found = type(value), list(value), {}
+    elif isinstance(value, Frozen):
+        found = type(value), [], dict(value)
     elif dataclasses.is_dataclass(value):
         fields = [field.name for field in dataclasses.fields(value) if field.init]
         found = type(value), [], {name: getattr(value, name) for name in fields}

@@ -277,6 +277,20 @@ def count(n):
 def root():
     return [asyncio.run(wait()), list(count(3))]
 """,
+    "attributes that a function is given later": """
+import searchspace
+TWICE = 2
+def helper():
+    return helper.times
+helper.times = [TWICE, 3]
+# %%
+def root():
+    ranges = root.hyperparameters
+    return [helper(), ranges["blocks"].high, list(ranges["heads"].choices), ranges["rate"].log]
+root = searchspace.hyperparameters(
+    blocks=searchspace.Int(1, 3), heads=searchspace.Choice(8, 16), rate=searchspace.Float(0.1, 1.0, log=True)
+)(root)
+""",
 }
 """Code by what it shows; `root()` gives what can be compared."""
 
@@ -295,6 +309,10 @@ REFUSED = {
     "in a list": (
         "import threading\nlocks = [threading.Lock()]\ndef root():\n    return locks",
         "a list that holds a lock",
+    ),
+    "attribute": (
+        "import threading\ndef root():\n    return root.lock\nroot.lock = threading.Lock()",
+        "'root' is a function that holds a lock",
     ),
     "root": ("root = lambda: 3", "'root' is a lambda"),
 }  # fmt: skip
