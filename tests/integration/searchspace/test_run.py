@@ -323,6 +323,6 @@ def test_what_is_typed_wrongly_gets_one_line_and_exit_code_2(case, tmp_path, mon
 
 
 def test_help_groups_the_options_and_shows_an_example(cache, tmp_path):
-    done = command("run", "--help", home=tmp_path, cache=cache, cwd=tmp_path)
+    done = command("run", "--help-all", home=tmp_path, cache=cache, cwd=tmp_path)
     for part in ("What to search", "How long", "Where it runs", "What is kept", "Example: searchspace run"):
         assert part in done.stdout

@@ -107,7 +107,7 @@ def test_every_snippet_runs_as_it_stands_and_says_the_same(card, folder, photo):
     best = read_export_record(folder).fastest_onnx.file
     (other,) = {"model.onnx", "model-int8.onnx"} - {best}
     assert f"; `{other}` runs the same way:" in card
-    assert all(len(code.splitlines()) <= 20 for code in (onnx, program, weights)), "short enough to be read"
+    assert max(len(code.splitlines()) for code in (onnx, program, weights)) <= 26, "short enough to be read"
     expected = {}
     for file in (best, other):
         found = Predictor(folder / file).probabilities(photo)[0]
@@ -122,7 +122,7 @@ def test_its_commands_run_as_they_stand(card, folder, photo):
     (commands,) = blocks(section(card, "How to use it"), "bash")
     predict, serve = commands.splitlines()
     done = subprocess.run(
-        [sys.executable, *predict.split()[1:]],
+        [sys.executable, "-m", *predict.split()],
         capture_output=True, text=True, check=False, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
