@@ -36,6 +36,7 @@ def test_the_installation_can_be_parsed():
     assert [step.title for step in others] == [*DONE]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("title", DONE)
 def test_a_step_does_what_the_page_says(title, place, cache):

@@ -9,6 +9,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
 SEARCH = """
 import pathlib, signal, threading
 import searchspace

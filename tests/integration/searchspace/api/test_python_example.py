@@ -15,6 +15,7 @@ from trainables.common.errors import UserError
 from trainables.data.in_memory.array_data import ArrayData
 from trainables.storage.folders import remove_tree
 
+pytestmark = pytest.mark.slow
 EXAMPLE = ROOT / "docs" / "examples" / "python_api.py"
 
 

@@ -110,6 +110,7 @@ def test_a_callback_stops_a_search_calmly(twice):
     check_was_saved(Path(twice["place"]) / "results" / "stopped")
 
 
+@pytest.mark.slow
 def test_a_search_joins_the_ray_of_its_program(cache, tmp_path):
     found = run_host("search_on_own_ray", tmp_path, cache)
     assert found["before"] == found["after"]
@@ -122,6 +123,7 @@ def test_a_search_joins_the_ray_of_its_program(cache, tmp_path):
     assert load(tmp_path / "results" / "joined").spec.address == "", "it is resumed without its program's Ray"
 
 
+@pytest.mark.slow
 def test_without_its_program_a_search_ends_calmly(cache, tmp_path):
     with start_host("search_until_killed", tmp_path, cache) as host:
         assert host.stdout is not None
