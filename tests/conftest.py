@@ -12,9 +12,15 @@ from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.images.data_sets import write_images
 from tests.helpers.measured_costs import measured  # noqa: F401  # a fixture
 from tests.helpers.scheduling import WholeFiles
+from trainables.augmentation.augmentation_registry import AUGMENTATIONS
+from trainables.custom.custom_code import CustomCode
+from trainables.custom.register import register
+from trainables.data.sources.source_registry import SOURCES
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.export.exported_files import ExportRecord
+from trainables.metrics.metric_registry import METRICS
+from trainables.models.model_registry import MODELS
 
 if TYPE_CHECKING:
     from trainables.workers.worker_context import WorkerContext
@@ -35,6 +41,18 @@ def isolated(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("RAY_AUTH_TOKEN", RAY_TOKEN)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # so that what MLflow sets during the test is undone after it
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_parts_of_one_file() -> Iterator[None]:
+    """What the tests of a file register of a user's own parts, or read of them, is gone for the next file's."""
+    registries: list[dict[str, Any]] = [AUGMENTATIONS, METRICS, MODELS, SOURCES]
+    before = [dict(registry) for registry in registries]
+    yield
+    register(CustomCode())
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.fixture

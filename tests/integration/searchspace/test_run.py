@@ -47,7 +47,7 @@ def test_a_search_leaves_everything_it_promises(searched):
         "test, once, 27 images: accuracy",
         "95 % Wilson interval",
         "model.onnx",
-        "next: python -m",
+        "next: searchspace leaderboard",
     ):
         assert part in said
     assert "warning: MLflow" not in said

@@ -92,6 +92,15 @@ def test_a_search_takes_all_three(searched):
     assert "test, once" in searched
 
 
+def test_the_record_names_the_parts(searched, place):
+    facts = json.loads((place / "results" / "parts" / "search.json").read_text())
+    assert facts["spec"]["metric"] == "custom/my_metric.kappa"
+    assert facts["spec"]["augmentations"] == ["custom/my_aug.fade"]
+    assert facts["spec"]["data_source"] == "custom/my_source.pixels"
+    assert sorted(facts["code_sha256"]) == ["0/my_aug.py", "0/my_metric.py", "0/my_source.py"]
+
+
+@pytest.mark.slow
 def test_boards_and_reports_run_no_code_and_show_the_metric(resumed, place, cache):
     assert "3 of 3 trials by validation Cohen's kappa" in resumed
     board = command("leaderboard", "elsewhere/moved", "--format", "csv", home=place, cache=cache, cwd=place)
@@ -102,14 +111,7 @@ def test_boards_and_reports_run_no_code_and_show_the_metric(resumed, place, cach
     assert "fading by up to 0.2" in page
 
 
-def test_the_record_names_the_parts(resumed, place):
-    facts = json.loads((place / "elsewhere" / "moved" / "search.json").read_text())
-    assert facts["spec"]["metric"] == "custom/my_metric.kappa"
-    assert facts["spec"]["augmentations"] == ["custom/my_aug.fade"]
-    assert facts["spec"]["data_source"] == "custom/my_source.pixels"
-    assert sorted(facts["code_sha256"]) == ["0/my_aug.py", "0/my_metric.py", "0/my_source.py"]
-
-
+@pytest.mark.slow
 def test_functions_of_a_script_are_searched_with(scripted, place):
     name, config = scripted
     assert name == "scripted"

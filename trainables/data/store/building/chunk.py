@@ -20,6 +20,9 @@ from trainables.data.store.building.finished_chunks import FinishedChunk, chunk_
 
 CHUNK_IMAGES = 128
 """Number of images in a chunk."""
+_ONE_HEADER = threading.Lock()
+"""Held while NumPy parses the header of a file: in Python 3.11 two threads that parse at once may fail by a
+SystemError, `AST constructor recursion depth mismatch`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Chunk:
 
     def images(self, store: Path) -> NDArray[np.uint8]:
         """Its images in the store at `store`, mapped for writing: images x channels x height x width."""
-        mapped = np.lib.format.open_memmap(store / self.folder / "images.npy", mode="r+")
+        with _ONE_HEADER:
+            mapped = np.lib.format.open_memmap(store / self.folder / "images.npy", mode="r+")
         return np.asarray(mapped[self.start : self.start + len(self.rows)])
 
 
