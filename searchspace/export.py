@@ -11,12 +11,13 @@ from pydantic import Field
 
 from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.cli.options import Option, with_options
-from searchspace.cli.output import print_errors, print_lines
+from searchspace.cli.output import print_lines
 from searchspace.cli.values import Formats, Place
 from searchspace.constraints.constraints import describe_cost, find_violations
 from searchspace.engine.assignments import derive_seed
 from searchspace.finals.choose_student import StudentStatus, read_student
 from searchspace.own_code.resumed_code import register_kept_code
+from searchspace.progress.end_event import end_told
 from searchspace.progress.live_screen import open_reporter
 from searchspace.reporting.tables.exported_files_table import exported_file_rows, format_conditions, format_dropped
 from searchspace.reporting.tables.terminal_table import print_table
@@ -24,7 +25,7 @@ from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_
 from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.storage.output_folder import check_own_folder, copy_search, explain_write_errors
 from searchspace.storage.search_folder import STUDENT, WINNER
-from trainables.common.errors import UserError
+from trainables.common.errors import NotShippedError, UserError
 from trainables.common.reporter import Reporter
 from trainables.config import Frozen
 from trainables.export.exported_files import EXPORT_FORMATS, ExportRecord
@@ -51,6 +52,7 @@ class ExportOptions(Frozen):
 
 
 @with_options(ExportOptions)
+@end_told()
 def main(
     given: frozenset[str],
     folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
@@ -87,11 +89,10 @@ def main(
 
 
 def check_shipped(*shipments: ExportRecord) -> None:
-    """End the command with code 1, and the reasons, where nothing that was asked for is shipped."""
+    """Raise `NotShippedError`, with the reasons, where nothing that was asked for is shipped."""
     for shipment in shipments:
         if all(artefact.format == "pytorch" for artefact in shipment.artefacts):
-            print_errors(f"error: --formats: none is shipped: {'; '.join(format_dropped(shipment))}")
-            raise typer.Exit(1)
+            raise NotShippedError(f"--formats: none is shipped: {'; '.join(format_dropped(shipment))}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.api.process.command_process import run_module
+from searchspace.api.display.search_display import open_display
+from searchspace.api.process.run_search import run_search
+from searchspace.api.process.search_request import request_export
 from searchspace.prediction.class_scores import CSV_HEADER, top_classes
 from searchspace.prediction.find_model import find_model
 from searchspace.prediction.image_inputs import classify_inputs, list_inputs
@@ -160,11 +162,11 @@ class Winner:
         against PyTorch on test images and measured; one that loses more than `max_drop` points of test accuracy is
         dropped. With `output`, a folder, all is written into a copy of the search there.
 
-        Raises `UserError` where that is not possible, and where none of `formats` passes its parity check.
+        Raises `UserError` where that is not possible, and where none of `formats` passes its parity check, and as
+        `searchspace.search` does for a defect and an interruption.
         """
-        arguments = [self._url or str(self.folder.parent), *(("--formats", ",".join(formats)) if formats else ())]
-        arguments += [] if max_drop is None else ["--max-drop", str(max_drop)]
-        run_module("searchspace.export", [*arguments, *(("--output", os.fspath(output)) if output else ())])
+        options = {"formats": list(formats), "max_drop": max_drop, "output": output}
+        run_search(request_export(self._url or str(self.folder.parent), options), (), open_display("none"))
         place = Path(output).expanduser().resolve() if output else self.folder.parent
         exported = ClassifierResults(read_results(place), place / self.folder.name)
         if not output:

@@ -44,6 +44,7 @@ KINDS = {
     "squares": CacheKind("images cut to squares"),
     "architectures": CacheKind("costs of architectures", is_one=True, needed_by_all=True),
     "forecast": CacheKind("timings for forecasts", is_one=True, needed_by_all=True),
+    "extracted": CacheKind("source of functions given from Python", is_one=True, needed_by_all=True),
     "code": CacheKind("code of own parts", is_one=True, needed_by_all=True),
     "scratch": CacheKind("folders of trials", is_one=True, needed_by_all=True),
     "completion": CacheKind("tables for shells", is_one=True),

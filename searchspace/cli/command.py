@@ -29,7 +29,7 @@ from searchspace.cli.output import (
 )
 from searchspace.cli.surviving_stream import SurvivingStream
 from trainables.common.environment import spare_loopback
-from trainables.common.errors import NoWinnerError, SearchEndedError, UserError
+from trainables.common.errors import NotShippedError, NoWinnerError, SearchEndedError, UserError
 from trainables.common.redaction import redact
 from trainables.storage.ownership import restrict_to_owner
 from trainables.storage.temporary import ensure_home
@@ -101,7 +101,7 @@ def _run(function: Callable[..., Any]) -> None:
     except typer.Abort:
         sys.exit(130)
     except UserError as error:
-        _fail(error, 2)
+        _fail(error, 1 if isinstance(error, NotShippedError) else 2)
     except (NoWinnerError, SearchEndedError, LostError) as error:
         _fail(error, 1)
     except Interrupted as stop:

@@ -39,7 +39,6 @@ SMALL_MODULES = {
     "searchspace/budget/dry_run_plan.py": "joins budgets and dry runs, which know nothing of each other",
     "searchspace/cli/run_options.py": "options that no search records, beside `SearchSpec`",
     "trainables/data/store/trained_images.py": "what is asked of a store without opening it to train",
-    "searchspace/api/process/command_process.py": "a process without events, beside `SearchProcess`",
     "searchspace/progress/make_listeners.py": "wires forecast and progress, which know nothing of each other",
 }
 """Other files that may be small, and why each stands alone."""

@@ -24,6 +24,10 @@ class DamagedError(UserError):
         return type(self), (self.path, self.what)
 
 
+class NotShippedError(UserError):
+    """No file of the formats that were asked for passed its parity check; commands exit with code 1."""
+
+
 class SearchEndedError(Exception):
     """A search cannot go on for now; what it has so far is recorded, and it can be resumed."""
 

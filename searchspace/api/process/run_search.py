@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable, Iterable
 
 from searchspace.api.display.search_display import SearchDisplay
-from searchspace.api.process.search_errors import SearchInterrupted, StopSearch, how_to_resume, make_error
+from searchspace.api.process.search_errors import SearchInterrupted, StopSearch, make_error
 from searchspace.api.process.search_events import LogMessage, SearchEvent
 from searchspace.api.process.search_process import SearchProcess
-from searchspace.api.process.search_request import SearchRequest
+from searchspace.api.process.search_request import SearchRequest, how_to_resume
 
 Callback = Callable[[SearchEvent], object]
 """Hears every event of a search, in the thread that called it."""

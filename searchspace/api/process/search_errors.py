@@ -1,14 +1,10 @@
 """What `searchspace.search` raises beside `UserError`: interruptions, and defects of the search's process."""
 
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import SearchEndedError, UserError
-from trainables.storage.files import is_file
-from trainables.storage.object_store.remote import is_url
 
 if TYPE_CHECKING:
     from searchspace.api.process.search_process import SearchProcess
@@ -43,25 +39,10 @@ class SearchFailedError(RuntimeError):
         """File with what its libraries printed; None where it had none yet."""
 
 
-def how_to_resume(request: "SearchRequest") -> str:
-    """How the search goes on, from Python."""
-    if not is_file(request.folder / SEARCH_RECORD):
-        return "nothing was begun"
-    return f"resume with: searchspace.load({_typed(request)!r}).resume()"
-
-
-def _typed(request: "SearchRequest") -> str:
-    """Its folder or URL as one would type it here."""
-    if is_url(request.place):
-        return request.place
-    near = os.path.relpath(request.folder)
-    return request.place if near.startswith(os.pardir) else near
-
-
 def make_error(process: "SearchProcess", request: "SearchRequest") -> Exception:
     """Why the search has no result."""
     from searchspace.api.process.search_events import SearchEnded
-    from searchspace.api.process.search_request import in_python_words
+    from searchspace.api.process.search_request import how_to_resume, in_python_words
     from searchspace.cli.interruption import LostError
     from trainables.common.errors import NoWinnerError
 

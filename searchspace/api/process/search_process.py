@@ -42,7 +42,7 @@ class SearchProcess:
         self._events, events = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603  # this program
-                [*python_command(), *request.arguments], stdin=subprocess.DEVNULL, stdout=self._output,
+                [*python_command(request.module), *request.arguments], stdin=subprocess.DEVNULL, stdout=self._output,
                 stderr=self._output, env=request.environment | {EVENTS_VARIABLE: str(events)}, pass_fds=[events],
                 start_new_session=True,
             )  # fmt: skip

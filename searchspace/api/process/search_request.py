@@ -15,22 +15,27 @@ from searchspace.cli.arguments import to_arguments
 from searchspace.cli.command_start import HOST_RAY_VARIABLE
 from searchspace.cli.options import flag_of
 from searchspace.cli.run_options import RunOptions
+from searchspace.export import ExportOptions
 from searchspace.own_code.code_options import CODE_OPTIONS
 from searchspace.spec import SearchSpec, make_spec
+from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError, suggest
 from trainables.common.redaction import is_redacted, redact_urls
+from trainables.storage.files import is_file
 from trainables.storage.local_copy import local_copy_folder
 from trainables.storage.object_store.remote import is_url
 
 PYTHON_NAMES = {"set": "pins"}
 """Fields of `SearchSpec` whose options have another name in Python, which is that of the command line."""
+RUN, EXPORT = "searchspace.run", "searchspace.export"
+"""Modules of the commands that a process may run."""
 COMMAND = "searchspace "
 """How a command that an error advises begins; it is for a shell, and stays as it is."""
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What a search's process is started with."""
+    """What the process of a search, or of its winner's export, is started with."""
 
     arguments: list[str]
     """Its command line, without passwords."""
@@ -42,6 +47,8 @@ class SearchRequest:
     """The folder, or its URL."""
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Environment variables that no command line may show."""
+    module: str = RUN
+    """The command: `RUN` or `EXPORT`."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,9 +87,37 @@ def request_resumption(place: str, options: Mapping[str, Any]) -> SearchRequest:
         arguments = to_arguments(RunOptions, {"resume": place, **run}) + to_arguments(SearchSpec, given)
     except UserError as error:
         raise in_python_words(error) from None
-    name = place.rstrip("/").rpartition("/")[2]
-    folder = local_copy_folder("results", place) if is_url(place) else Path(place).resolve()
+    name, folder = _name_and_folder(place)
     return SearchRequest(arguments, name, folder, place if is_url(place) else str(folder), _secrets(given))
+
+
+def request_export(place: str, options: Mapping[str, Any]) -> SearchRequest:
+    """The request that exports the winner of the search in a folder, or at a URL, again; `options` are its own."""
+    given = {name: os.fspath(value) if name == "output" else value for name, value in options.items() if value}
+    return SearchRequest([place, *to_arguments(ExportOptions, given)], *_name_and_folder(place), place, module=EXPORT)
+
+
+def _name_and_folder(place: str) -> tuple[str, Path]:
+    """Name of a search in a folder, or at a URL, and its folder here."""
+    folder = local_copy_folder("results", place) if is_url(place) else Path(place).resolve()
+    return place.rstrip("/").rpartition("/")[2], folder
+
+
+def how_to_resume(request: SearchRequest) -> str:
+    """How the search goes on, or its winner is exported, from Python."""
+    if request.module == EXPORT:
+        return f"again: searchspace.load({_typed(request)!r}).winner.export()"
+    if not is_file(request.folder / SEARCH_RECORD):
+        return "nothing was begun"
+    return f"resume with: searchspace.load({_typed(request)!r}).resume()"
+
+
+def _typed(request: SearchRequest) -> str:
+    """Its folder or URL as one would type it here."""
+    if is_url(request.place):
+        return request.place
+    near = os.path.relpath(request.folder)
+    return request.place if near.startswith(os.pardir) else near
 
 
 def check_names(options: Mapping[str, Any], kind: Any) -> None:
@@ -148,7 +183,7 @@ def import_path() -> dict[str, str]:
 def in_python_words(error: UserError) -> UserError:
     """The error with options as Python has them: `--trials 0: ...` becomes `trials=0: ...`."""
     text, mark, command = str(error).partition(COMMAND)
-    for record in (SearchSpec, RunOptions):
+    for record in (SearchSpec, RunOptions, ExportOptions):
         for name in record.model_fields:
             shown = next((python for python, known in PYTHON_NAMES.items() if known == name), name)
             flag = re.escape(flag_of(record, name))
@@ -157,6 +192,6 @@ def in_python_words(error: UserError) -> UserError:
     return UserError(text + mark + command)
 
 
-def python_command() -> list[str]:
-    """The command that runs a search, without its arguments."""
-    return [sys.executable, "-m", "searchspace.run"]
+def python_command(module: str) -> list[str]:
+    """The command of a module, without its arguments."""
+    return [sys.executable, "-m", module]

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-import typer
 
+from searchspace.cli.command import run_command
 from searchspace.export import check_shipped
 from searchspace.reporting.tables.board_view import filter_rows
 from searchspace.storage.output_folder import explain_write_errors
@@ -97,13 +97,14 @@ def test_a_writers_error_is_found_below_what_an_exporter_makes_of_it(tmp_path):
     assert find_write_error(ValueError("unknown operator"), tmp_path) is None
 
 
-def test_none_of_the_formats_asked_for_is_code_1_with_the_reason(capsys):
+def test_none_of_the_formats_asked_for_is_code_1_with_the_reason(capsys, monkeypatch):
     shipment = ExportRecord.model_construct(
         artefacts=(), dropped=(DroppedFormat(format="onnx", reason="loses 9 points"),)
     )
-    with pytest.raises(typer.Exit) as ended:
-        check_shipped(shipment)
-    assert ended.value.exit_code == 1
+    monkeypatch.setattr(sys, "argv", ["export"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda: check_shipped(shipment))
+    assert ended.value.code == 1
     assert capsys.readouterr().err == "error: --formats: none is shipped: onnx is not shipped: loses 9 points\n"
 
 

@@ -43,7 +43,7 @@ def run(monkeypatch, tmp_path):
     """Run a script as if it were the search's process."""
 
     def run_script(code, *callbacks):
-        monkeypatch.setattr(search_process, "python_command", lambda: [sys.executable, "-c", SCRIPT + code])
+        monkeypatch.setattr(search_process, "python_command", lambda _module: [sys.executable, "-c", SCRIPT + code])
         request = SearchRequest([], "made", tmp_path / "made", str(tmp_path / "made"))
         run_search(request, callbacks, QuietDisplay())
 
