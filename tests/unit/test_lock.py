@@ -134,7 +134,7 @@ def constraints() -> dict[str, Version]:
 
 
 def stated_by_groups() -> list[Requirement]:
-    """What the project states, for whatever it is installed."""
+    """All requirements that the project states: its own, and those of each optional group."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     return [found for group in groups for text in group if (found := Requirement(text)).name != project["name"]]

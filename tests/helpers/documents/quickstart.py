@@ -85,7 +85,7 @@ def run_step(step: Step, place: Path, environment: dict[str, str]) -> tuple[floa
 
 
 def _run(command: str, place: Path, environment: dict[str, str]) -> str:
-    """Run a line in a shell; whatever ends this, the search that it runs ends too, as when a terminal closes."""
+    """Run a line in a shell; when this ends, the search that it runs ends too, as when a terminal closes."""
     log = place / "said.txt"  # no pipe: what uploads to MLflow afterwards may hold it
     with log.open("w") as output:
         process = subprocess.Popen(
